@@ -26,7 +26,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
   Yields:
     The temporary file, open for writing.
   """
-  with atomic_path(path) as temporary, temporary.open('wb') as file:
+  with (
+    atomic_path(path) as temporary,
+    temporary.open('wb', buffering=CHUNK_BYTES) as file,
+  ):
     yield file
 
 
@@ -47,8 +50,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   try:
     yield temporary
     os.replace(temporary, target)
-  except BaseException:
+  except BaseException as error:
     temporary.unlink(missing_ok=True)
+    if isinstance(error, OSError) and error.filename is None:
+      error.filename = str(target)  # a failed write, as of a full disk
     raise
 
 

@@ -1,0 +1,1 @@
+"""The TFDS builders, one folder each in TFDS's own convention."""

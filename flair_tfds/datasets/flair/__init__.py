@@ -1,0 +1,1 @@
+"""FLAIR: Federated Learning Annotated Image Repository."""

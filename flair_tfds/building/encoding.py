@@ -92,23 +92,33 @@ def parse(record: bytes) -> Mapping[str, list[bytes] | list[int]]:
     ValueError: If the record is malformed or has a feature of another kind.
   """
   features: dict[str, list[bytes] | list[int]] = {}
-  for field, message in _fields(record):
-    if field != 1:
-      raise ValueError(f'an example has only field 1, found {field}')
-    for _, entry in _fields(message):
-      parts = dict(_fields(entry))
-      features[parts.get(1, b'').decode()] = _parse_feature(parts.get(2, b''))
+  for message in _values(record):
+    for entry in _values(message):
+      fields = _fields(entry)
+      if [number for number, _ in fields] != [1, 2]:
+        raise ValueError('a feature must have one name and one value')
+      features[fields[0][1].decode()] = _parse_feature(fields[1][1])
   return features
 
 
 def _parse_feature(message: bytes) -> list[bytes] | list[int]:
-  for kind, body in _fields(message):
-    if kind == 1:
-      return [value for _, value in _fields(body)]
-    if kind == 3:
-      return [value for _, packed in _fields(body) for value in _ints(packed)]
-    raise ValueError(f'features must be bytes or integers, found kind {kind}')
-  return []
+  fields = _fields(message)
+  if not fields:
+    return []
+  if len(fields) > 1 or fields[0][0] not in (1, 3):
+    raise ValueError('a feature must be one list of bytes or integers')
+  kind, body = fields[0]
+  if kind == 1:
+    return _values(body)
+  return [value for packed in _values(body) for value in _ints(packed)]
+
+
+def _values(message: bytes) -> list[bytes]:
+  """Returns the contents of a message that has no field but number 1."""
+  fields = _fields(message)
+  if any(number != 1 for number, _ in fields):
+    raise ValueError('a message that must only have field 1 has others')
+  return [value for _, value in fields]
 
 
 def _fields(message: bytes) -> list[tuple[int, bytes]]:
@@ -145,6 +155,8 @@ def _read_varint(message: bytes, position: int) -> tuple[int, int]:
     position += 1
     value |= (byte & 0x7F) << shift
     if byte < 0x80:
+      if value >> 64:
+        raise ValueError(f'number before byte {position} exceeds 64 bits')
       return value, position
     shift += 7
-  raise ValueError('number is cut off')
+  raise ValueError(f'number before byte {position} does not end')

@@ -88,6 +88,14 @@ class Request:
   def __post_init__(self) -> None:
     """Refuses unknown policies and formats."""
     records.check_format(self.file_format)
+    labels: dict[str, str] = {}
+    for source in self.sources:
+      other = labels.setdefault(source.label, source.path)
+      if other != source.path:
+        raise errors.BadDataError(
+          f'every source must have a name of its own, but {source.path} and '
+          f'{other} are both called {source.name!r}. Remove one of them.'
+        )
     for name in ('on_bad_image', 'on_missing_image'):
       if getattr(self, name) not in ('error', 'skip'):
         raise ValueError(

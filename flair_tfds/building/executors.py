@@ -145,7 +145,8 @@ class _Worker:
     root = str(pathlib.Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, sys.path)])
     self._process = subprocess.Popen(
-      [sys.executable, '-m', 'flair_tfds.building.worker'],
+      # -P: not whatever lies in the current folder under the same name.
+      [sys.executable, '-P', '-m', 'flair_tfds.building.worker'],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       env={**os.environ, 'PYTHONPATH': path},
@@ -175,6 +176,8 @@ class _Worker:
           'it goes on from the finished shards.'
         )
       )
+    except Exception as error:  # no message may be missed: `run` waits for it
+      self._messages.put(error)
     self._messages.put(None)
 
   def stop(self) -> None:
@@ -220,7 +223,7 @@ def local(num_bytes: int) -> Executor:
   """
   text = os.environ.get(_NUM_WORKERS, '')
   try:
-    workers = int(text) if text else len(os.sched_getaffinity(0))
+    workers = int(text) if text else _num_cores()
   except ValueError:
     workers = 0
   if workers < 1:
@@ -230,6 +233,12 @@ def local(num_bytes: int) -> Executor:
   if workers == 1 or (not text and num_bytes < _MIN_BYTES_FOR_PROCESSES):
     return InProcessExecutor()
   return ProcessExecutor(workers)
+
+
+def _num_cores() -> int:
+  if hasattr(os, 'sched_getaffinity'):  # not on macOS
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 class BeamExecutor(Executor):

@@ -19,6 +19,7 @@ BLOCK = 512
 _RAW_CHUNK_BYTES = 1 << 18
 _MAX_CHUNK_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 1 << 20
+_MAX_DIGITS = 20
 # After the end-of-archive mark only padding may follow. GNU tar pads to 10 KiB
 # by default; anything near this bound is a decompression bomb, not padding.
 _MAX_PADDING_BYTES = 64 << 20
@@ -166,11 +167,18 @@ class Reader:
       records = {**pax_global, **pax}
       raw_name = records.get(b'path') or long_name or _short_name(header)
       name = raw_name.decode('utf-8', 'surrogateescape')
-      if b'size' in records:
+      if records.get(b'size'):  # an empty value withdraws a global one
         size = self._number(records[b'size'], 10, position)
       long_name, pax = None, {}
       self._check_name(name)
-      if kind == b'5' or (kind in (b'0', b'\0') and name.endswith('/')):
+      if kind == b'5':  # some give it a size, but it never has content
+        continue
+      if kind in (b'0', b'\0') and name.endswith('/'):
+        if size:
+          raise self._error(
+            f'folders must have no content, but {name!r} claims {size} bytes. '
+            'Do not use this archive.'
+          )
         continue
       if kind not in (b'0', b'\0', b'7'):
         what = _KINDS.get(kind, f'of unknown type {kind!r}')
@@ -224,34 +232,38 @@ class Reader:
     return self._number(field, 8, position)
 
   def _number(self, field: bytes, base: int, position: int) -> int:
-    digits = field.strip(b'\0 ')
-    try:
-      value = int(digits, base) if digits else 0
-    except ValueError:
-      value = -1
-    if value < 0:
+    digits = field.strip(b'\0 ') or b'0'
+    # `int` alone would also take signs, underscores and `0o`.
+    if digits.strip(b'0123456789'[:base]) or len(digits) > _MAX_DIGITS:
       raise self._error(
         f'the header at byte {position} (uncompressed) must hold numbers, but '
-        f'holds {field!r}: the archive is corrupt. Get it again.'
+        f'holds {field[:_MAX_DIGITS]!r}: the archive is corrupt. Get it again.'
       )
-    return value
+    return int(digits, base)
 
   def _pax(self, value: bytes, position: int) -> dict[bytes, bytes]:
     """Parses pax records, `<length> <keyword>=<value>` and a newline each."""
     records = {}
     start = 0
     while start < len(value):
-      digits, space, _ = value[start : start + 20].partition(b' ')
-      length = self._number(digits, 10, position)
-      record = value[start + len(digits) + 1 : start + length]
+      digits, space, _ = value[start : start + _MAX_DIGITS].partition(b' ')
+      end = start + self._number(digits, 10, position)
+      record = value[start + len(digits) + 1 : end]
       keyword, equals, text = record.partition(b'=')
-      if not (space and equals and text.endswith(b'\n')):
+      if not (space and equals and text.endswith(b'\n')) or end > len(value):
         raise self._error(
           f'the pax header at byte {position} is malformed: the archive is '
           'corrupt. Get it again.'
         )
-      records[keyword] = text[:-1]
-      start += length
+      if keyword.startswith(b'GNU.sparse.'):
+        raise self._error(
+          'members must be files or folders, but the pax header at byte '
+          f'{position} announces a sparse file. Do not use this archive.'
+        )
+      # The others are not needed; kept, they could fill the memory.
+      if keyword in (b'path', b'size'):
+        records[keyword] = text[:-1]
+      start = end
     return records
 
   def _check_name(self, name: str) -> None:

@@ -1,6 +1,8 @@
 """The main module of a worker process: carries out tasks sent to its input."""
 
 import os
+import pickle
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +18,8 @@ def main() -> None:
 
   Answers each with any number of progress amounts or one exception, then None.
   """
+  # Ctrl-C reaches this process too, but the launcher is the one to end it.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
   replies = os.fdopen(os.dup(1), 'wb')
   os.dup2(2, 1)  # whatever prints must not break into the replies
   waiting = 0
@@ -38,10 +42,19 @@ def main() -> None:
     except Exception as error:
       if not isinstance(error, errors.FlairTfdsError):
         error.add_note(traceback.format_exc())
-      executors.send(replies, error)
+      executors.send(replies, _portable(error))
     executors.send(replies, waiting)
     waiting = 0
     executors.send(replies, None)
+
+
+def _portable(error: Exception) -> Exception:
+  """Returns the error, or one with its text where it cannot be pickled."""
+  try:
+    pickle.loads(pickle.dumps(error))
+  except Exception:
+    return RuntimeError(''.join(traceback.format_exception(error)))
+  return error
 
 
 if __name__ == '__main__':

@@ -215,19 +215,23 @@ class _ShardPlan:
     key_name = self._table.key
     for start in range(shard.start, shard.end, _BLOCK_ROWS):
       end = min(start + _BLOCK_ROWS, shard.end)
-      places = [array[start:end].tolist() for array in arrays]
-      # Rows ascend, so this window holds little more than the block itself.
-      first, last = places[0][0], places[0][-1] + 1
-      columns = {
-        name: column.texts(first, last)
-        if column.kind == 'text'
-        else column.lists(first, last)
+      blocks = [array[start:end] for array in arrays]
+      # Only these rows: of a subset's table most may be left out.
+      taken = {
+        name: column.take(blocks[0])
         for name, column in self._table.columns.items()
       }
-      keys = self._table.columns[key_name].texts(first, last)
-      for row, *place in zip(*places, strict=True):
-        values = {name: items[row - first] for name, items in columns.items()}
-        yield _Example(row, keys[row - first].decode(), values, *place)
+      size = end - start
+      columns = [
+        column.texts(0, size)
+        if column.kind == 'text'
+        else column.lists(0, size)
+        for column in taken.values()
+      ]
+      places = zip(*(block.tolist() for block in blocks), strict=True)
+      for (row, *place), *items in zip(places, *columns, strict=True):
+        values = dict(zip(taken, items, strict=True))
+        yield _Example(row, values[key_name].decode(), values, *place)
 
   def iter_records(self, progress: Callable[[int], None]) -> Iterator[bytes]:
     """Yields the serialized examples in order."""
@@ -291,7 +295,10 @@ class _ShardPlan:
       record = next(written, None)
       if record is None:
         raise self._lost(f'{example.key!r} and what follows it', 'nothing')
-      found = dict(encoding.parse(record))
+      try:
+        found = dict(encoding.parse(record))
+      except ValueError as error:
+        raise self._lost(repr(example.key), 'no example') from error
       image = found.pop(self._table.image, [])
       planned = {
         name: [value] if isinstance(value, bytes) else value

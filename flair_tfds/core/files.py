@@ -60,8 +60,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
   """Writes `value` as readable JSON, atomically; same value, same bytes."""
   text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+  # Names of files need not be Unicode: what of them is not comes out as the
+  # `\udc..` escapes that JSON knows.
+  data = text.encode('utf-8', 'backslashreplace')
   with atomic_write(path) as file:
-    file.write(text.encode('utf-8') + b'\n')
+    file.write(data + b'\n')
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

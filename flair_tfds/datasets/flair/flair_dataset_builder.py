@@ -372,14 +372,11 @@ def _find(folder: pathlib.Path, layout: _Layout) -> _RawFiles:
     if path.name.endswith(('.tar.gz', '.tgz', '.tar'))
   )
   sources = [scanning.Source(path.name, str(path)) for path in archives]
-  unpacked = [
-    place / layout.folder
-    for place in places
-    if (place / layout.folder).is_dir()
-  ]
+  unpacked = [place / layout.folder for place in places]
   if not sources:
     for path in unpacked:
-      sources.extend(scanning.from_folder(f'{path.name}/', str(path)))
+      if path.is_dir():
+        sources.extend(scanning.from_folder(path.name, str(path)))
   metadata, relationship = (
     next(
       (place / name for place in (folder, labels) if (place / name).exists()),

@@ -1,0 +1,1 @@
+"""What connects the data to other things: pictures, plots, frameworks."""

@@ -2,8 +2,9 @@
 
 Written by hand because it is faster than the protobuf library, needs no
 TensorFlow in the workers, and always gives the same bytes: the features of an
-example are a map, whose order protobuf leaves open. Ours are sorted by name,
-which is what `SerializeToString(deterministic=True)` gives.
+example are a map, whose order protobuf leaves open. Ours are sorted by name.
+(So are those of `SerializeToString(deterministic=True)`, but whether `image`
+comes before or after `image_id` differs between protobuf's implementations.)
 
 Wire format: protobuf encoding specification; messages: `feature.proto` and
 `example.proto` of TensorFlow. Of their three kinds of list two are used here:

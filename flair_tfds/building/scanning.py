@@ -178,7 +178,10 @@ def load_result(output_folder: str, source: Source) -> ScanResult | None:
   if record['stamp'] != stamp(source):
     return None
   record['bad'] = [(key, reason) for key, reason in record['bad']]
-  with np.load(folder / f'{source.label}.npz') as arrays:
+  with (
+    open(folder / f'{source.label}.npz', 'rb') as file,
+    np.load(file, allow_pickle=False) as arrays,
+  ):
     return ScanResult(**record, **{name: arrays[name] for name in _ARRAYS})
 
 

@@ -215,11 +215,15 @@ def load(folder: pathlib.Path) -> Table:
   )
 
 
-def _map(folder: pathlib.Path, name: str) -> npt.NDArray[Any]:
-  path = folder / f'{name}.npy'
-  array = np.load(path, mmap_mode='r', allow_pickle=False)
+def map_array(path: pathlib.Path) -> npt.NDArray[Any]:
+  """Maps a `.npy` file into memory, to be read only."""
+  array = np.lib.format.open_memmap(path, mode='r')
   plain: npt.NDArray[Any] = array.view(np.ndarray)  # a memmap slices slowly
   return plain
+
+
+def _map(folder: pathlib.Path, name: str) -> npt.NDArray[Any]:
+  return map_array(folder / f'{name}.npy')
 
 
 class Lookup:

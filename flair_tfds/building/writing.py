@@ -209,9 +209,7 @@ class _ShardPlan:
     names = ['rows'] + [
       field.name for field in dataclasses.fields(scanning.Location)
     ]
-    arrays = [
-      np.load(folder / f'plan.{name}.npy', mmap_mode='r') for name in names
-    ]
+    arrays = [table.map_array(folder / f'plan.{name}.npy') for name in names]
     key_name = self._table.key
     for start in range(shard.start, shard.end, _BLOCK_ROWS):
       end = min(start + _BLOCK_ROWS, shard.end)

@@ -239,16 +239,14 @@ def test_two_archives_of_one_name_are_an_error(raw, fails):
   raw.write()
   other = raw.folder / 'images' / 'small'
   other.mkdir(parents=True)
-  _archive(raw).copy(other / ARCHIVE) if hasattr(pathlib.Path, 'copy') else (
-    other / ARCHIVE
-  ).write_bytes(_archive(raw).read_bytes())
+  (other / ARCHIVE).write_bytes(_archive(raw).read_bytes())
   message = fails(repair=(other / ARCHIVE).unlink)
   assert 'every source must have a name of its own' in message
 
 
 BAD_IMAGES = [
   (lambda: b'', 'is not a JPEG: it starts with nothing'),
-  (lambda: b'\x89PNG\r\n\x1a\n' + bytes(50), 'is not a JPEG: it starts with 89'),
+  (lambda: b'\x89PNG\r\n\x1a\n' + bytes(50), 'it starts with 89504e47'),
   (lambda: make_jpeg(1)[:-100], 'is a truncated JPEG'),
   (lambda: make_jpeg(1, mode='L'), 'has 1 colour component, not 3'),
   (lambda: make_jpeg(1, size=(128, 256)), 'is 128x256 pixels, not 256x256'),
@@ -308,9 +306,7 @@ def test_bad_and_missing_images_are_skipped_on_request_and_recorded(
 
 def test_a_split_without_any_image_is_left_out_on_request(raw, tmp_path):
   keep = [r['image_id'] for r in raw.records if r['partition'] != 'val']
-  raw.archives = {
-    ARCHIVE: [(f'{name}.jpg', raw.images[name]) for name in keep]
-  }
+  raw.archives = {ARCHIVE: [(f'{name}.jpg', raw.images[name]) for name in keep]}
   config = FlairConfig(name='lenient', on_missing_image='skip')
   builder = build(tmp_path / 'data', raw.write(), config=config)
   assert sorted(builder.info.splits) == ['test', 'train']
@@ -355,13 +351,12 @@ def test_an_unsafe_member_is_an_error(raw, fails, member, expected, tmp_path):
 
 
 def test_a_member_of_5_gb_is_an_error_before_it_is_read(raw, fails):
-  data = (raw.write() / ARCHIVE).read_bytes()
+  raw.write()
   header = tarfile.TarInfo('small_images/41.jpg')
   header.size = 5 << 30
   (raw.folder / 'small_images-02.tar').write_bytes(
     header.tobuf(tarfile.GNU_FORMAT) + bytes(2048)
   )
-  assert data
   message = fails(repair=(raw.folder / 'small_images-02.tar').unlink)
   assert "'small_images/41.jpg' claims 5368709120" in message
 
@@ -396,9 +391,7 @@ def test_a_wrong_relationship_line_is_named(raw, fails, line, expected):
   assert 'label_relationship.txt, line 6' in message
 
 
-def test_a_full_disk_names_the_shard_and_the_way_on(
-  raw, tmp_path, monkeypatch
-):
+def test_a_full_disk_names_the_shard_and_the_way_on(raw, tmp_path, monkeypatch):
   raw.write()
   written = []
   write = records.write
@@ -424,7 +417,7 @@ def test_too_little_space_is_said_before_writing(raw, tmp_path, monkeypatch):
 
   usage = shutil.disk_usage(tmp_path)
   monkeypatch.setattr(shutil, 'disk_usage', lambda path: usage._replace(free=9))
-  with pytest.raises(OSError, match='but only 0.0 GB are free') as caught:
+  with pytest.raises(OSError, match=r'but only 0\.0 GB are free') as caught:
     build(tmp_path / 'data', raw.write())
   assert caught.value.errno == errno.ENOSPC
 

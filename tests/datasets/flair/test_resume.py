@@ -1,5 +1,6 @@
 """A build that is killed at any moment ends, rerun, in the very same bytes."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -124,28 +125,28 @@ def make_large(folder, num_images=4000):
   folder.mkdir()
   base = [make_jpeg(seed) for seed in range(16)]
   records = []
-  archives = [
-    tarfile.open(folder / f'small_images-{i:02d}.tar.gz', 'w:gz', compresslevel=1)
-    for i in range(4)
-  ]
-  for number in range(num_images):
-    data = base[number % 16]
-    data = data[:20] + b'\xff\xfe\x00\x0a%08d' % number + data[20:]
-    member = tarfile.TarInfo(f'small_images/{number}.jpg')
-    member.size = len(data)
-    archives[number % 4].addfile(member, io.BytesIO(data))
-    user = number % 400
-    records.append(
-      {
-        'user_id': f'{user:08d}@N00',
-        'image_id': str(number),
-        'labels': ['animal'],
-        'partition': ['train', 'train', 'val', 'test'][user % 4],
-        'fine_grained_labels': ['dog'],
-      }
-    )
-  for archive in archives:
-    archive.close()
+  names = [folder / f'small_images-{i:02d}.tar.gz' for i in range(4)]
+  with contextlib.ExitStack() as stack:
+    archives = [
+      stack.enter_context(tarfile.open(name, 'w:gz', compresslevel=1))
+      for name in names
+    ]
+    for number in range(num_images):
+      data = base[number % 16]
+      data = data[:20] + b'\xff\xfe\x00\x0a%08d' % number + data[20:]
+      member = tarfile.TarInfo(f'small_images/{number}.jpg')
+      member.size = len(data)
+      archives[number % 4].addfile(member, io.BytesIO(data))
+      user = number % 400
+      records.append(
+        {
+          'user_id': f'{user:08d}@N00',
+          'image_id': str(number),
+          'labels': ['animal'],
+          'partition': ['train', 'train', 'val', 'test'][user % 4],
+          'fine_grained_labels': ['dog'],
+        }
+      )
   (folder / 'labels_and_metadata.json').write_text(json.dumps(records))
   (folder / 'label_relationship.txt').write_text('dog -> animal\n')
 

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 
 import flair_tfds
-from flair_tfds.cli import demo
+from flair_tfds.cli import build, demo, verify
 from flair_tfds.core import errors
 
-VERBS = (demo,)
+VERBS = (demo, build, verify)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

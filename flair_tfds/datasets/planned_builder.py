@@ -18,14 +18,13 @@ from flair_tfds.building import (
   engine,
   executors,
   jpeg,
+  manifest,
   scanning,
   sharding,
   table,
 )
 from flair_tfds.core import files
 from flair_tfds.datasets import lock
-
-MANIFEST_FILE = 'manifest.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,12 +189,12 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     self.info.set_splits(tfds.core.splits.SplitDict(split_infos))
     for file_name, content in inputs.kept_files.items():
       (folder / file_name).write_bytes(content)
-    manifest = {
+    record = {
       **result.manifest,
       **inputs.manifest,
       'made_by': f'flair_tfds {flair_tfds.__version__}',
     }
-    files.write_json(folder / MANIFEST_FILE, manifest)
+    files.write_json(folder / manifest.FILE, record)
 
   def _request(
     self, inputs: Inputs, config: tfds.download.DownloadConfig

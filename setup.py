@@ -58,6 +58,7 @@ setuptools.setup(
   },
   install_requires=[
     'Pillow>=10',
+    'absl-py',
     'array_record>=0.5; platform_system == "Linux"',
     'etils[epath]>=1.9',
     'google-crc32c>=1.5',

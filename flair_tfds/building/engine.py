@@ -129,10 +129,12 @@ def build(request: Request) -> Result:
   """
   request.work_folder.mkdir(parents=True, exist_ok=True)
   table_folder, table_id = _save_table(request)
+  _delete_others(request.work_folder, table_folder)
   scan = _Scan(request, table_folder, table_id)
+  _delete_others(request.spool_folder, scan.folder)
   scan.run()
   plan = _Plan(request, scan)
-  _delete_others(request, [table_folder, scan.folder, plan.folder])
+  _delete_others(request.work_folder, plan.folder)
   plan.run()
   return plan.verify()
 
@@ -153,15 +155,14 @@ def _save_table(request: Request) -> tuple[pathlib.Path, str]:
   return folder, table_id
 
 
-def _delete_others(request: Request, keep: Sequence[pathlib.Path]) -> None:
-  """Deletes the results of other plans, and what killed processes left."""
-  for parent in {request.work_folder, request.spool_folder}:
-    for path in parent.glob('*-*'):
-      if path not in keep:
-        shutil.rmtree(path)
-  for folder in keep:
-    for path in folder.glob('.*.tmp'):
-      path.unlink(missing_ok=True)
+def _delete_others(parent: pathlib.Path, keep: pathlib.Path) -> None:
+  """Deletes folders of the same kind, and what killed processes left in it."""
+  kind = keep.name.partition('-')[0]
+  for path in parent.glob(f'{kind}-*'):
+    if path != keep:
+      shutil.rmtree(path)
+  for path in keep.glob('.*.tmp'):
+    path.unlink(missing_ok=True)
 
 
 class _Scan:
@@ -373,7 +374,7 @@ class _Plan:
     )
     self.folder = request.work_folder / f'shards-{self.id}'
     self.folder.mkdir(exist_ok=True)
-    writing.save_plan(self.folder, self._rows, location)
+    writing.save_plan(self.folder, self._rows, location, self._sharers())
 
   def _all_shards(self) -> list[writing.Shard]:
     return [shard for shards in self._shards.values() for shard in shards]
@@ -405,22 +406,18 @@ class _Plan:
       name = self._request.shard_name(split, index, len(ends))
       yield writing.Shard(split, name, first + a, first + b)
 
-  def _neighbours(self) -> dict[str, dict[int, tuple[str, ...]]]:
-    """Returns for every shard its buckets, and the shards that share them."""
-    if not any(self._scan.spooled):
-      return collections.defaultdict(dict)
+  def _sharers(self) -> dict[int, list[str]]:
+    """Returns for every bucket the shards that need its spool, in order."""
     sharers: dict[int, list[str]] = {}
     for shard in self._all_shards():
       for bucket in self._buckets(shard):
         sharers.setdefault(bucket, []).append(shard.file_name)
-    return {
-      shard.file_name: {
-        bucket: tuple(sharers[bucket]) for bucket in self._buckets(shard)
-      }
-      for shard in self._all_shards()
-    }
+    return sharers
 
   def _buckets(self, shard: writing.Shard) -> range:
+    """Returns the buckets that a shard takes spooled images from."""
+    if not any(self._scan.spooled):
+      return range(0)
     first, last = (
       bisect.bisect_right(self._scan.bucket_ends, int(self._rows[place]))
       for place in (shard.start, shard.end - 1)
@@ -430,7 +427,6 @@ class _Plan:
   def run(self) -> None:
     """Writes the shards that are not finished."""
     request = self._request
-    neighbours = self._neighbours()
     tasks = [
       writing.WriteTask(
         shard=shard,
@@ -441,7 +437,7 @@ class _Plan:
         spooled=self._scan.spooled,
         suffix=request.suffix,
         bucket_ends=self._scan.bucket_ends,
-        neighbours=neighbours[shard.file_name],
+        buckets=tuple(self._buckets(shard)),
         file_format=request.file_format,
       )
       for shard in self._all_shards()
@@ -451,9 +447,8 @@ class _Plan:
       for task in tasks
       if writing.load_result(self.folder, task.shard.file_name) is None
     ]
-    if any(self._scan.spooled):
-      buckets = {b for shard in unfinished for b in self._buckets(shard)}
-      self._scan.restore(sorted(buckets))
+    buckets = {b for shard in unfinished for b in self._buckets(shard)}
+    self._scan.restore(sorted(buckets))
     self._check_space(unfinished)
     executor = request.make_executor(self._scan.num_bytes)
     with progress.bar(

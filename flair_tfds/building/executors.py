@@ -185,11 +185,16 @@ class _Worker:
     if self._thread.is_alive():
       self._process.kill()
     else:
-      self._process.stdin.close()  # type: ignore[union-attr]
+      self._close_input()
     self._process.wait()
     self._thread.join()
-    self._process.stdin.close()  # type: ignore[union-attr]
+    self._close_input()
     self._process.stdout.close()  # type: ignore[union-attr]
+
+  def _close_input(self) -> None:
+    # A process that died may have left something that it did not take.
+    with contextlib.suppress(BrokenPipeError):
+      self._process.stdin.close()  # type: ignore[union-attr]
 
 
 def send(pipe: IO[bytes] | None, message: object) -> None:

@@ -5,15 +5,17 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from flair_tfds.building import encoding, records, scanning, table
 from flair_tfds.core import errors, files
 
 # Rows are turned into Python values this many at a time.
 _BLOCK_ROWS = 4096
+_SHARERS_FILE = 'plan.sharers.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +48,8 @@ class WriteTask:
     spooled: For each source, whether its images were spooled.
     suffix: What follows the key in the name of an image file in a folder.
     bucket_ends: Rows at which buckets end.
-    neighbours: For each bucket that the shard takes images from: the names of
-      all shards that do. The last of them deletes its spool files.
+    buckets: The buckets that the shard takes spooled images from. The last
+      shard that needs a bucket deletes its spool files.
     file_format: See `records.write`.
   """
 
@@ -59,7 +61,7 @@ class WriteTask:
   spooled: tuple[bool, ...]
   suffix: str
   bucket_ends: tuple[int, ...]
-  neighbours: Mapping[int, tuple[str, ...]]
+  buckets: tuple[int, ...]
   file_format: str
 
   @property
@@ -92,12 +94,23 @@ class WriteResult:
 
 
 def save_plan(
-  folder: pathlib.Path, rows: np.ndarray, location: scanning.Location
+  folder: pathlib.Path,
+  rows: npt.NDArray[np.int64],
+  location: scanning.Location,
+  sharers: Mapping[int, Sequence[str]],
 ) -> None:
-  """Saves which rows are written, in order, and where their images lie."""
+  """Saves what tasks look up, so that they themselves stay small.
+
+  Args:
+    folder: Where the shards will lie.
+    rows: The rows to write, ascending.
+    location: Where their images lie.
+    sharers: For each bucket, the names of the shards that need it, in order.
+  """
   for name, array in [('rows', rows), *vars(location).items()]:
     with files.atomic_write(folder / f'plan.{name}.npy') as file:
       np.save(file, array, allow_pickle=False)
+  files.write_json(folder / _SHARERS_FILE, sharers)
 
 
 def result_path(folder: str | os.PathLike[str], file_name: str) -> pathlib.Path:
@@ -169,7 +182,12 @@ def run(task: WriteTask, progress: Callable[[int], None]) -> None:
 
 
 def _delete_spools(task: WriteTask) -> None:
-  for bucket, names in task.neighbours.items():
+  if not task.buckets:
+    return
+  sharers = files.read_json(pathlib.Path(task.folder) / _SHARERS_FILE)
+  for bucket in task.buckets:
+    # Shards are begun in order: the last ones are the first to be missing.
+    names = reversed(sharers[str(bucket)])
     if all(load_result(task.folder, name) for name in names):
       for source in task.sources:
         path = scanning.spool_path(task.spool_folder, source, bucket)

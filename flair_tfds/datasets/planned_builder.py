@@ -166,6 +166,12 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     dl_manager: tfds.download.DownloadManager,
     download_config: tfds.download.DownloadConfig,
   ) -> None:
+    manual_dir = download_config.manual_dir
+    if manual_dir and not pathlib.Path(manual_dir).expanduser().is_dir():
+      raise FileNotFoundError(
+        f'manual_dir must be a folder, but {manual_dir} is none. Correct it, '
+        'or leave it out to download the files.'
+      )
     limit = download_config.max_examples_per_split
     inputs = self._inputs(dl_manager, self._work_folder, limit)
     if limit == 0:  # TFDS: download only

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import tensorflow_datasets as tfds
+from absl import logging
 
 from flair_tfds.building import jpeg, scanning
 from flair_tfds.core import errors, files
@@ -309,6 +310,11 @@ class Builder(planned_builder.PlannedBuilder):
       if (raw := _find(folder, self._layout)).sources or raw.metadata.exists()
     ]
     if not found:
+      logging.warning(
+        '%s holds no files of %s: they are downloaded.',
+        manual_dir,
+        self.info.full_name,
+      )
       return self._downloaded(dl_manager)
     raw = found[0]
     _check_complete(raw, self._layout)

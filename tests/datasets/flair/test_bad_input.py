@@ -53,6 +53,11 @@ def fails(raw, tmp_path):
 ARCHIVE = 'small_images-00.tar.gz'
 
 
+def test_a_manual_dir_that_does_not_exist_is_not_passed_over(tmp_path):
+  with pytest.raises(FileNotFoundError, match='manual_dir must be a folder'):
+    build(tmp_path / 'data', tmp_path / 'typo')
+
+
 def test_missing_metadata_names_the_file_and_where_to_get_it(raw, fails):
   raw.write()
   path = raw.folder / 'labels_and_metadata.json'

@@ -122,9 +122,11 @@ def _read_parquet(path: str) -> Iterator[bytes]:
   from pyarrow import parquet
 
   with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-    for batch in file.iter_batches(batch_size=64):
-      for value in batch.column(0):
-        yield value.as_py()
+    # One by one: over several groups pyarrow keeps all that it has read.
+    for group in range(file.num_row_groups):
+      for batch in file.iter_batches(batch_size=64, row_groups=[group]):
+        for value in batch.column(0):
+          yield value.as_py()
 
 
 _Writer = Callable[[str, Iterable[bytes]], None]

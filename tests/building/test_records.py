@@ -1,6 +1,7 @@
 import pathlib
 import tracemalloc
 
+import pyarrow
 import pytest
 import tensorflow as tf
 from array_record.python import array_record_data_source
@@ -135,6 +136,19 @@ def test_reading_holds_few_records_at_a_time(file_format, tmp_path):
   finally:
     tracemalloc.stop()
   assert peak < 32 << 20
+
+
+def test_reading_parquet_keeps_one_row_group(tmp_path):
+  # Arrow's memory is not Python's: the test above does not see it.
+  records.write(
+    tmp_path / 'shard', 'parquet', (bytes(1 << 20) for _ in range(64))
+  )
+  before = pyarrow.total_allocated_bytes()
+  most = max(
+    pyarrow.total_allocated_bytes()
+    for _ in records.read(tmp_path / 'shard', 'parquet')
+  )
+  assert most - before < 24 << 20
 
 
 def test_failing_records_end_the_writing(file_format, tmp_path):

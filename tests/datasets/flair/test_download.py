@@ -194,3 +194,18 @@ def test_tfds_build_overwrite_builds_anew(raw, tmp_path):
   assert (folder / 'manifest.json').stat().st_ino == before
   run_tfds(*arguments, '--overwrite')
   assert (folder / 'manifest.json').stat().st_ino != before
+
+
+def test_a_manual_dir_without_flair_is_said_to_be_passed_over(
+  server, tmp_path, caplog
+):
+  manual_dir = tmp_path / 'manual'
+  manual_dir.mkdir()
+  (manual_dir / 'other_dataset.zip').write_text('')
+  builder = tfds.builder('flair', data_dir=tmp_path / 'data')
+  with caplog.at_level('WARNING', logger='absl'):
+    builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+    )
+  assert len(server.asked) == 4
+  assert f'{manual_dir} holds no files of flair/small/1.0.0' in caplog.text

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 
 import flair_tfds
-from flair_tfds.cli import build, demo, verify
+from flair_tfds.cli import build, demo, evaluate, verify
 from flair_tfds.core import errors
 
-VERBS = (demo, build, verify)
+VERBS = (demo, build, verify, evaluate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   args = _make_parser().parse_args(argv)
   try:
     return int(args.run(args))
-  except (errors.FlairTfdsError, OSError, ValueError) as error:
+  except (errors.FlairTfdsError, ImportError, OSError, ValueError) as error:
     if args.debug:
       raise
     _print_error(args.verb, error)

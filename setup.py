@@ -67,6 +67,7 @@ setuptools.setup(
     'mlcroissant>=1.0',
     'numpy>=1.26',
     'pyarrow',
+    'scipy',
     'tensorflow>=2.16',
     'tensorflow-datasets>=4.9.7',
     'tqdm',

@@ -15,6 +15,7 @@ import bisect
 import collections
 import dataclasses
 import errno
+import functools
 import hashlib
 import json
 import pathlib
@@ -53,7 +54,7 @@ class Request:
 
   Attributes:
     dataset: Name, configuration and version, for messages and the manifest.
-    examples: The examples without their images, in order.
+    table_folder: The examples without their images, saved by `save_table`.
     sources: Where the images are.
     suffix: What follows the key in the name of an image file.
     rule: What images must be.
@@ -71,7 +72,7 @@ class Request:
   """
 
   dataset: str
-  examples: table.Table
+  table_folder: pathlib.Path
   sources: Sequence[scanning.Source]
   suffix: str
   rule: jpeg.Rule
@@ -102,6 +103,11 @@ class Request:
           f"{name} must be 'error' or 'skip', got {getattr(self, name)!r}"
         )
 
+  @functools.cached_property
+  def examples(self) -> table.Table:
+    """The table; its arrays stay on disk."""
+    return table.load(self.table_folder)
+
 
 @dataclasses.dataclass(frozen=True)
 class Result:
@@ -127,10 +133,8 @@ def build(request: Request) -> Result:
     LostDataError: If what was written is not what was planned.
     OSError: If the disk is full, or files may not be read or written.
   """
-  request.work_folder.mkdir(parents=True, exist_ok=True)
-  table_folder, table_id = _save_table(request)
-  _delete_others(request.work_folder, table_folder)
-  scan = _Scan(request, table_folder, table_id)
+  _delete_others(request.work_folder, request.table_folder)
+  scan = _Scan(request)
   _delete_others(request.spool_folder, scan.folder)
   scan.run()
   plan = _Plan(request, scan)
@@ -144,15 +148,26 @@ def _fingerprint(*parts: Any) -> str:
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _save_table(request: Request) -> tuple[pathlib.Path, str]:
-  temporary = request.work_folder / 'table-new'
-  table_id = table.save(request.examples, temporary)[:16]
-  folder = request.work_folder / f'table-{table_id}'
+def save_table(
+  work_folder: pathlib.Path, examples: table.Table
+) -> pathlib.Path:
+  """Saves the examples for a build, which maps them into memory from there.
+
+  Args:
+    work_folder: The work folder of the build; made where it is missing.
+    examples: The examples without their images, in order.
+
+  Returns:
+    Their folder, named after their content.
+  """
+  work_folder.mkdir(parents=True, exist_ok=True)
+  temporary = work_folder / 'table-new'
+  folder = work_folder / f'table-{table.save(examples, temporary)[:16]}'
   if folder.exists():
     shutil.rmtree(temporary)
   else:
     temporary.rename(folder)
-  return folder, table_id
+  return folder
 
 
 def _delete_others(parent: pathlib.Path, keep: pathlib.Path) -> None:
@@ -168,11 +183,8 @@ def _delete_others(parent: pathlib.Path, keep: pathlib.Path) -> None:
 class _Scan:
   """The first pass: which image lies where."""
 
-  def __init__(
-    self, request: Request, table_folder: pathlib.Path, table_id: str
-  ) -> None:
+  def __init__(self, request: Request) -> None:
     self._request = request
-    self._table_folder = table_folder
     self._sizes = [scanning.source_bytes(source) for source in request.sources]
     self.spooled = tuple(source.is_spooled for source in request.sources)
     spool_bytes = sum(
@@ -189,13 +201,12 @@ class _Scan:
       rows * (bucket + 1) // buckets for bucket in range(buckets)
     )
     self.id = _fingerprint(
-      table_id,
+      request.table_folder.name,
       self.bucket_ends,
       dataclasses.asdict(request.rule),
       request.max_file_bytes,
       request.suffix,
     )
-    self.table_folder = table_folder
     self.folder = request.spool_folder / f'scan-{self.id}'
     self.num_bytes = sum(self._sizes)
     self.results: list[scanning.ScanResult] = []
@@ -238,7 +249,7 @@ class _Scan:
     request = self._request
     return scanning.ScanTask(
       source=source,
-      table_folder=str(self._table_folder),
+      table_folder=str(self._request.table_folder),
       output_folder=str(self.folder),
       suffix=request.suffix,
       rule=request.rule,
@@ -257,7 +268,7 @@ class _Scan:
     ) as bar:
       executor.run(tasks, bar.update)
 
-  def merge(self) -> tuple[npt.NDArray[np.int64], scanning.Location]:
+  def merge(self) -> tuple[npt.NDArray[np.int32], scanning.Location]:
     """Returns the rows whose images are there, ascending, and where they lie.
 
     Raises:
@@ -267,13 +278,14 @@ class _Scan:
     results = self.results
     location = scanning.Location(
       sources=np.repeat(
-        np.arange(len(results)), [len(result.rows) for result in results]
+        np.arange(len(results), dtype=np.int32),
+        [len(result.rows) for result in results],
       ),
       offsets=_join([result.offsets for result in results], np.int64),
-      sizes=_join([result.sizes for result in results], np.int64),
+      sizes=_join([result.sizes for result in results], np.int32),
       checksums=_join([result.checksums for result in results], np.uint32),
     )
-    rows = _join([result.rows for result in results], np.int64)
+    rows = _join([result.rows for result in results], np.int32)
     order = np.argsort(rows, kind='stable')
     rows, location = rows[order], location.take(order)
     self._check_repeated(rows, location)
@@ -291,7 +303,7 @@ class _Scan:
       for key, reason in result.bad
     ]
 
-  def missing(self, rows: npt.NDArray[np.int64]) -> list[str]:
+  def missing(self, rows: npt.NDArray[np.int32]) -> list[str]:
     """Returns the keys of rows whose image is in no source, not even bad."""
     absent = np.ones(self._request.examples.num_rows, bool)
     absent[rows] = False
@@ -300,7 +312,7 @@ class _Scan:
     return [key for key in keys if key not in bad]
 
   def _check_repeated(
-    self, rows: npt.NDArray[np.int64], location: scanning.Location
+    self, rows: npt.NDArray[np.int32], location: scanning.Location
   ) -> None:
     places = np.flatnonzero(rows[1:] == rows[:-1])
     if not len(places):
@@ -328,7 +340,7 @@ class _Scan:
         "such images out with on_bad_image='skip' in the configuration."
       )
 
-  def _check_missing(self, rows: npt.NDArray[np.int64]) -> None:
+  def _check_missing(self, rows: npt.NDArray[np.int32]) -> None:
     if self._request.on_missing_image == 'error':
       missing = self.missing(rows)
       if missing:
@@ -381,7 +393,7 @@ class _Plan:
 
   def _record_sizes(self, location: scanning.Location) -> npt.NDArray[np.int64]:
     """Returns an upper bound of every record's size on disk, in bytes."""
-    sizes = location.sizes.copy()
+    sizes = location.sizes.astype(np.int64)
     for name, column in self._request.examples.columns.items():
       # Class ids take at most three bytes each.
       width = 3 if column.kind == 'ints' else 1
@@ -431,7 +443,7 @@ class _Plan:
       writing.WriteTask(
         shard=shard,
         folder=str(self.folder),
-        table_folder=str(self._scan.table_folder),
+        table_folder=str(request.table_folder),
         spool_folder=str(self._scan.folder),
         sources=tuple(request.sources),
         spooled=self._scan.spooled,

@@ -108,10 +108,10 @@ class ScanResult:
     num_other: Files that are no image of the table.
     others: Names of the first few of them.
     bad: Key and reason of every image that breaks the rule.
-    rows: Row of every good image; int64 [image].
+    rows: Row of every good image; int32 [image].
     offsets: Where its bytes begin, in the spool file of its bucket or in the
       archive; int64 [image]. Zero in a folder.
-    sizes: How many bytes it has; int64 [image].
+    sizes: How many bytes it has; int32 [image].
     checksums: CRC-32C of its bytes; uint32 [image].
     bucket_bytes: Size of each bucket's spool file; empty if not spooled.
   """
@@ -122,9 +122,9 @@ class ScanResult:
   num_other: int
   others: list[str]
   bad: list[tuple[str, str]]
-  rows: npt.NDArray[np.int64]
+  rows: npt.NDArray[np.int32]
   offsets: npt.NDArray[np.int64]
-  sizes: npt.NDArray[np.int64]
+  sizes: npt.NDArray[np.int32]
   checksums: npt.NDArray[np.uint32]
   bucket_bytes: list[int]
 
@@ -236,7 +236,8 @@ def _scan(
   spooled = task.source.is_spooled
   lookup = table.Lookup(pathlib.Path(task.table_folder))
   bucket_bytes = [0] * len(task.bucket_ends)
-  rows, offsets, sizes = (array.array('q') for _ in range(3))
+  rows, sizes = array.array('i'), array.array('i')
+  offsets = array.array('q')
   checksums = array.array('I')
   bad: list[tuple[str, str]] = []
   others: list[str] = []
@@ -285,9 +286,9 @@ def _scan(
     num_other=num_other,
     others=others,
     bad=bad,
-    rows=np.array(rows, np.int64),
+    rows=np.array(rows, np.int32),
     offsets=np.array(offsets, np.int64),
-    sizes=np.array(sizes, np.int64),
+    sizes=np.array(sizes, np.int32),
     checksums=np.array(checksums, np.uint32),
     bucket_bytes=bucket_bytes if spooled else [],
   )
@@ -333,15 +334,15 @@ class Location:
   """Where the images of a range of rows lie; picklable arrays, one per image.
 
   Attributes:
-    sources: Index of the source; int64 [image].
+    sources: Index of the source; int32 [image].
     offsets: See `ScanResult`; likewise `sizes` and `checksums`.
     sizes: Bytes.
     checksums: CRC-32C.
   """
 
-  sources: npt.NDArray[np.int64]
+  sources: npt.NDArray[np.int32]
   offsets: npt.NDArray[np.int64]
-  sizes: npt.NDArray[np.int64]
+  sizes: npt.NDArray[np.int32]
   checksums: npt.NDArray[np.uint32]
 
   def take(self, rows: Any) -> 'Location':

@@ -25,6 +25,10 @@ from flair_tfds.core import errors, files
 
 Kind = Literal['text', 'ints']
 
+# Rows are worked on this many at a time, so that intermediate results, which
+# are several times as large, stay small beside the table itself.
+_BLOCK_ROWS = 1 << 16
+
 
 def digest(key: bytes) -> int:
   """Returns a 64-bit digest of an example's key, the same on every machine."""
@@ -37,12 +41,12 @@ class Column:
 
   Attributes:
     kind: `text`: a UTF-8 string a row. `ints`: a list of integers a row.
-    offsets: Where each row's values begin; int64 [row + 1].
-    values: uint8 of all strings, or int64 of all lists, one after the other.
+    offsets: Where each row's values begin; integers [row + 1].
+    values: uint8 of all strings, or integers of all lists, one after another.
   """
 
   kind: Kind
-  offsets: npt.NDArray[np.int64]
+  offsets: npt.NDArray[Any]
   values: npt.NDArray[Any]
 
   @classmethod
@@ -56,22 +60,36 @@ class Column:
     )
 
   @classmethod
+  def from_array(cls, texts: npt.NDArray[np.bytes_]) -> 'Column':
+    """Makes a column of an array of strings, none of which holds a NUL."""
+    return cls(
+      'text',
+      _offsets(np.char.str_len(texts)),
+      np.frombuffer(texts.tobytes().replace(b'\0', b''), np.uint8),
+    )
+
+  @classmethod
   def from_ints(
     cls, lengths: Sequence[int] | npt.NDArray[Any], values: npt.NDArray[Any]
   ) -> 'Column':
     """Makes a column of integer lists from their lengths and all values."""
     return cls('ints', _offsets(lengths), values)
 
-  def take(self, rows: npt.NDArray[np.int64]) -> 'Column':
+  def take(self, rows: npt.NDArray[Any]) -> 'Column':
     """Returns the column of the given rows, in their order."""
     lengths = np.diff(self.offsets)[rows]
     offsets = _offsets(lengths)
-    starts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-    return Column(
-      self.kind,
-      offsets,
-      self.values[starts + np.arange(offsets[-1], dtype=np.int64)],
-    )
+    values = np.empty(int(offsets[-1]), self.values.dtype)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+      block = slice(start, start + _BLOCK_ROWS)
+      first, last = offsets[start], offsets[block.stop : block.stop + 1]
+      end = int(last[0]) if len(last) else len(values)
+      # From the place of a value in the result to its place in this column.
+      shifts = self.offsets[rows[block]] - offsets[:-1][block]
+      values[first:end] = self.values[
+        np.repeat(shifts, lengths[block]) + np.arange(first, end)
+      ]
+    return Column(self.kind, offsets, values)
 
   def texts(self, start: int, end: int) -> list[bytes]:
     """Returns the strings of rows `start` to `end`."""
@@ -88,10 +106,10 @@ class Column:
     return [flat[a - first : b - first] for a, b in itertools.pairwise(starts)]
 
 
-def _offsets(
-  lengths: Sequence[int] | npt.NDArray[Any],
-) -> npt.NDArray[np.int64]:
-  offsets = np.zeros(len(lengths) + 1, np.int64)
+def _offsets(lengths: Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[Any]:
+  total = int(np.sum(lengths, dtype=np.int64))
+  narrow = total <= np.iinfo(np.int32).max
+  offsets = np.zeros(len(lengths) + 1, np.int32 if narrow else np.int64)
   np.cumsum(lengths, out=offsets[1:])
   return offsets
 
@@ -144,9 +162,10 @@ def make(
   """
   keys = columns[key]
   num_rows = len(keys.offsets) - 1
-  digests = np.fromiter(
-    (digest(text) for text in keys.texts(0, num_rows)), np.uint64, num_rows
-  )
+  digests = np.empty(num_rows, np.uint64)
+  for start in range(0, num_rows, _BLOCK_ROWS):
+    texts = keys.texts(start, min(start + _BLOCK_ROWS, num_rows))
+    digests[start : start + len(texts)] = [digest(text) for text in texts]
   ordered = np.sort(digests)
   repeated = ordered[1:][ordered[1:] == ordered[:-1]]
   if len(repeated):
@@ -172,7 +191,7 @@ def save(table: Table, folder: pathlib.Path) -> str:
     'groups': table.groups,
     'digests': table.digests,
     'lookup_digests': table.digests[order],
-    'lookup_rows': order,
+    'lookup_rows': order.astype(np.int32 if len(order) < 1 << 31 else np.int64),
   }
   for name, column in table.columns.items():
     arrays[f'{name}.offsets'] = column.offsets
@@ -198,8 +217,10 @@ def save(table: Table, folder: pathlib.Path) -> str:
 def load(folder: pathlib.Path) -> Table:
   """Opens a saved table; its arrays stay on disk until they are used."""
   description = files.read_json(folder / 'table.json')
+  # JSON has no order; the splits come in that of their rows.
+  splits = sorted((*rows, name) for name, rows in description['splits'].items())
   return Table(
-    splits={name: tuple(rows) for name, rows in description['splits'].items()},
+    splits={name: (start, end) for start, end, name in splits},
     key=description['key'],
     image=description['image'],
     columns={

@@ -95,7 +95,7 @@ class WriteResult:
 
 def save_plan(
   folder: pathlib.Path,
-  rows: npt.NDArray[np.int64],
+  rows: npt.NDArray[np.int32],
   location: scanning.Location,
   sharers: Mapping[int, Sequence[str]],
 ) -> None:

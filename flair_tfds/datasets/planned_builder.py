@@ -178,7 +178,10 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
       return
     for name, names in inputs.label_names.items():
       self._set_names(name, names)
-    result = engine.build(self._request(inputs, download_config))
+    table_folder = engine.save_table(self._work_folder, inputs.examples)
+    # From here on they are read from disk: let the copy in memory go.
+    inputs = dataclasses.replace(inputs, examples=table.load(table_folder))
+    result = engine.build(self._request(inputs, table_folder, download_config))
     folder = pathlib.Path(self.data_dir)
     split_infos = []
     for split, shards in result.shards.items():
@@ -203,7 +206,10 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     files.write_json(folder / manifest.FILE, record)
 
   def _request(
-    self, inputs: Inputs, config: tfds.download.DownloadConfig
+    self,
+    inputs: Inputs,
+    table_folder: pathlib.Path,
+    config: tfds.download.DownloadConfig,
   ) -> engine.Request:
     spool_folder = self._work_folder
     if config.extract_dir:
@@ -224,7 +230,7 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
 
     return engine.Request(
       dataset=self.info.full_name,
-      examples=inputs.examples,
+      table_folder=table_folder,
       sources=inputs.sources,
       suffix=inputs.suffix,
       rule=inputs.rule,

@@ -6,6 +6,7 @@ read in pieces, what is kept of it is some dozens of bytes a record.
 
 import array
 import dataclasses
+import itertools
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ _CHUNK_CHARACTERS = 1 << 20
 # more is malformed rather than incomplete.
 _MAX_RECORD_CHARACTERS = 1 << 22
 _MAX_ID_BYTES = 200
+_BLOCK_RECORDS = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,8 @@ class _Records:
 
   def __init__(self, path: pathlib.Path) -> None:
     self._path = path
-    self._image_ids: list[bytes] = []
+    self._image_ids = bytearray()
+    self._id_ends = array.array('q')
     self._users: dict[str, int] = {}
     self._user_splits = array.array('b')
     self._user_of_image = array.array('i')
@@ -114,7 +117,8 @@ class _Records:
       )
     where = f'{where} (image_id {image_id!r})'
     user_id = self._checked_id(where, 'user_id', record['user_id'])
-    self._image_ids.append(image_id.encode())
+    self._image_ids += image_id.encode()
+    self._id_ends.append(len(self._image_ids))
     self._user_of_image.append(
       self._add_user(where, user_id, record['partition'])
     )
@@ -183,39 +187,53 @@ class _Records:
       )
     return user
 
+  def _ids_array(self) -> npt.NDArray[np.bytes_]:
+    """Returns the image ids, which hold no NUL, as one array to be sorted."""
+    ends = np.array(self._id_ends)
+    longest = int(np.diff(ends, prepend=0).max())
+    ids = np.empty(len(ends), f'S{longest}')
+    for start in range(0, len(ends), _BLOCK_RECORDS):
+      first = int(ends[start - 1]) if start else 0
+      block = [first, *ends[start : start + _BLOCK_RECORDS].tolist()]
+      ids[start : start + _BLOCK_RECORDS] = [
+        bytes(self._image_ids[a:b]) for a, b in itertools.pairwise(block)
+      ]
+    return ids
+
   def finish(self, max_examples_per_split: int | None) -> Metadata:
     """Sorts the records and makes the table."""
-    if not self._image_ids:
+    if not self._id_ends:
       raise errors.BadDataError(
         f'{self._path} must hold records, but its list is empty. Get the file '
         'again.'
       )
     users = list(self._users)
-    rank = np.empty(len(users), np.int64)
+    rank = np.empty(len(users), np.int32)
     rank[
       sorted(
         range(len(users)),
         key=lambda user: (table.digest(users[user].encode()), users[user]),
       )
     ] = np.arange(len(users))
-    user_of_image = np.array(self._user_of_image, np.int64)
-    split_of_user = np.array(self._user_splits, np.int64)
+    user_of_image = np.frombuffer(self._user_of_image, np.intc)
+    split_of_user = np.frombuffer(self._user_splits, np.int8)
     split_of_image = split_of_user[user_of_image]
-    image_ids = np.array(self._image_ids)
+    image_ids = self._ids_array()
     num_records = len(image_ids)
     # By split, then user in hash order, then image id.
     order = np.lexsort((image_ids, rank[user_of_image], split_of_image))
     order = _limited(order, split_of_image, max_examples_per_split)
     user_of_row = user_of_image[order]
     fine_names, fine = self._fine.sorted()
+    encoded = [user.encode() for user in users]
     examples = table.make(
       splits=_split_ranges(split_of_image[order]),
       key='image_id',
       image='image',
       columns={
-        'image_id': table.Column.from_texts(image_ids[order].tolist()),
+        'image_id': table.Column.from_array(image_ids[order]),
         'user_id': table.Column.from_texts(
-          users[user].encode() for user in user_of_row.tolist()
+          encoded[user] for user in user_of_row.tolist()
         ),
         'labels': self._coarse.sorted()[1].take(order),
         'fine_grained_labels': fine.take(order),
@@ -244,23 +262,25 @@ class _LabelSets:
   def append(self, labels: list[str]) -> None:
     ids = self.ids
     self._lengths.append(len(labels))
-    self._values.extend([ids.setdefault(name, len(ids)) for name in labels])
+    self._values.extend(
+      [ids.setdefault(name, len(ids)) for name in sorted(labels)]
+    )
 
   def sorted(self) -> tuple[list[str], table.Column]:
     """Returns the sorted names, and the sets as sorted places in them."""
     names = sorted(self.ids)
-    place = np.empty(len(names), np.int32)
+    dtype = np.int16 if len(names) <= np.iinfo(np.int16).max else np.int32
+    place = np.empty(len(names), dtype)
     place[[self.ids[name] for name in names]] = np.arange(len(names))
-    values = place[np.array(self._values, np.int64)]
-    lengths = np.array(self._lengths, np.int64)
-    image = np.repeat(np.arange(len(lengths)), lengths)
-    values = values[np.lexsort((values, image))]
+    # Each set was appended in the order of its names, which is that of places.
+    values = place[np.frombuffer(self._values, np.intc)]
+    lengths = np.frombuffer(self._lengths, np.intc)
     return names, table.Column.from_ints(lengths, values)
 
 
 def _limited(
   order: npt.NDArray[np.int64],
-  split_of_image: npt.NDArray[np.int64],
+  split_of_image: npt.NDArray[np.int8],
   limit: int | None,
 ) -> npt.NDArray[np.int64]:
   if limit is None:
@@ -272,7 +292,7 @@ def _limited(
 
 
 def _split_ranges(
-  splits: npt.NDArray[np.int64],
+  splits: npt.NDArray[np.int8],
 ) -> dict[str, tuple[int, int]]:
   ends = np.searchsorted(splits, np.arange(len(SPLITS) + 1)).tolist()
   return {

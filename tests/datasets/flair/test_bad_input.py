@@ -14,7 +14,7 @@ import tarfile
 
 import pytest
 import tensorflow_datasets as tfds
-from conftest import make_jpeg
+from raw_flair import make_jpeg
 
 import flair_tfds  # noqa: F401
 from flair_tfds.building import records

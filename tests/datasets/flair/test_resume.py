@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from conftest import make_jpeg
+from raw_flair import make_jpeg
 
 import flair_tfds  # noqa: F401
 

@@ -4,7 +4,7 @@ import pathlib
 import tempfile
 
 import tensorflow_datasets as tfds
-from conftest import RawFlair
+from raw_flair import RawFlair
 
 import flair_tfds  # noqa: F401
 from flair_tfds.datasets.flair import flair_dataset_builder, miniature

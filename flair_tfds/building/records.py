@@ -11,7 +11,7 @@ from flair_tfds.core import errors
 
 _WRITE_BUFFER_BYTES = 1 << 20
 # Bounded, since a row group is held in memory by writer and reader.
-_ROW_GROUP_BYTES = 8 << 20
+_ROW_GROUP_BYTES = 4 << 20
 _PARQUET_COLUMN = 'data'
 
 
@@ -103,6 +103,7 @@ def _write_parquet(path: str, records: Iterable[bytes]) -> None:
         [None, pa.py_buffer(offsets), pa.py_buffer(b''.join(group))],
       )
       writer.write_table(pa.Table.from_arrays([column], schema=schema))
+      pa.default_memory_pool().release_unused()
 
 
 def _grouped(records: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -119,14 +120,21 @@ def _grouped(records: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _read_parquet(path: str) -> Iterator[bytes]:
+  import pyarrow as pa
   from pyarrow import parquet
 
-  with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+  with parquet.ParquetFile(
+    path, page_checksum_verification=True, pre_buffer=False
+  ) as file:
     # One by one: over several groups pyarrow keeps all that it has read.
     for group in range(file.num_row_groups):
-      for batch in file.iter_batches(batch_size=64, row_groups=[group]):
+      for batch in file.iter_batches(
+        batch_size=64, row_groups=[group], use_threads=False
+      ):
         for value in batch.column(0):
           yield value.as_py()
+      # Or Arrow's pool keeps what it may use again, more with every shard.
+      pa.default_memory_pool().release_unused()
 
 
 _Writer = Callable[[str, Iterable[bytes]], None]

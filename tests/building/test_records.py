@@ -93,11 +93,12 @@ def test_files_of_the_adapters_of_tfds_are_read(file_format, tmp_path):
 
 
 def test_parquet_of_more_than_a_row_group_keeps_the_order(tmp_path):
-  written = [bytes([i]) * 300_000 for i in range(100)]  # 30 MB, groups of 8
+  # A group is full with 14 of them, at 4.2 million bytes: ceil(100 / 14).
+  written = [bytes([i]) * 300_000 for i in range(100)]
   records.write(tmp_path / 'shard', 'parquet', iter(written))
   assert list(records.read(tmp_path / 'shard', 'parquet')) == written
   with parquet.ParquetFile(tmp_path / 'shard') as file:
-    assert file.num_row_groups == 4
+    assert file.num_row_groups == 8
   dataset = ADAPTERS['parquet'].make_tf_data(str(tmp_path / 'shard'))
   assert list(dataset.as_numpy_iterator()) == written
 

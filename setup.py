@@ -13,7 +13,7 @@ _EXTRAS = {
   'beam': ['apache-beam>=2.60'],
   # `tfds.as_dataframe`, `tfds.show_examples`.
   'plots': ['matplotlib', 'pandas', 'jinja2'],
-  'notebooks': ['jupyter', 'nbclient', 'nbformat', 'ipykernel', 'matplotlib'],
+  'notebooks': ['ipykernel', 'matplotlib', 'nbclient', 'nbformat', 'notebook'],
 }
 _EXTRAS['tests'] = [
   *_EXTRAS['beam'],
@@ -22,15 +22,16 @@ _EXTRAS['tests'] = [
   'dill',
   'hypothesis',
   'import-linter',
+  'ipykernel',
   'mypy',
+  'nbclient',
+  'nbformat',
   'psutil',
   'pytest',
   'pytest-xdist',
   'ruff',
   'scikit-learn',
 ]
-_EXTRAS['all'] = sorted({name for names in _EXTRAS.values() for name in names})
-
 setuptools.setup(
   name='flair_tfds',
   version=_VERSION['__version__'],

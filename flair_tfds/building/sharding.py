@@ -73,8 +73,8 @@ def cut(
     Ascending row numbers, the last one being the number of rows.
 
   >>> even = np.full(6, 10)
-  >>> cut(even, np.array([0, 1, 5]), ShardConfig(num_shards=2))
-  [5, 6]
+  >>> cut(even, np.array([0, 2, 5]), ShardConfig(num_shards=2))
+  [2, 6]
   >>> cut(even, np.array([0]), ShardConfig(num_shards=3))
   [2, 4, 6]
   """

@@ -1,4 +1,5 @@
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -86,6 +87,45 @@ def test_take_picks_rows_in_any_order_and_often(plain, data):
   assert taken['id'].texts(0, size) == [keys[row].encode() for row in rows]
   assert taken['labels'].lists(0, size) == [labels[row] for row in rows]
   assert taken['labels'].kind == 'ints'
+
+
+@given(
+  plain=plain_tables(), data=st.data(), block_rows=st.sampled_from([1, 2, 5])
+)
+@settings(deadline=None)
+def test_how_many_rows_are_worked_on_at_once_does_not_matter(
+  plain, data, block_rows
+):
+  keys, _, labels = plain
+  picks = st.lists(st.integers(0, len(keys) - 1)) if keys else st.just([])
+  rows = data.draw(picks)
+  with mock.patch.object(table, '_BLOCK_ROWS', block_rows):
+    found = make(*plain)
+    taken = found.columns['labels'].take(np.array(rows, np.int64))
+    ids = found.columns['id'].take(np.array(rows, np.int64))
+  assert found.digests.tolist() == [table.digest(k.encode()) for k in keys]
+  assert taken.lists(0, len(rows)) == [labels[row] for row in rows]
+  assert ids.texts(0, len(rows)) == [keys[row].encode() for row in rows]
+
+
+@given(
+  items=st.lists(
+    st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']))
+  )
+)
+@settings(deadline=None)
+def test_column_of_an_array_is_that_of_its_strings(items):
+  array = np.array(encoded(items), 'S')
+  column = table.Column.from_array(array)
+  assert column.texts(0, len(items)) == encoded(items)
+
+
+def test_offsets_are_wide_where_the_values_need_it():
+  # Four gigabytes of values that are one and the same byte.
+  values = np.broadcast_to(np.zeros(1, np.uint8), (1 << 32,))
+  column = table.Column.from_ints([1 << 31, (1 << 31) - 2, 2], values)
+  assert column.offsets.tolist() == [0, 1 << 31, (1 << 32) - 2, 1 << 32]
+  assert column.lists(2, 3) == [[0, 0]]
 
 
 @given(plain=plain_tables())

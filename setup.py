@@ -11,12 +11,21 @@ exec((_ROOT / 'flair_tfds' / '_version.py').read_text(), _VERSION)
 _EXTRAS = {
   # Builds on a cluster, or on any Beam runner.
   'beam': ['apache-beam>=2.60'],
-  # `tfds.as_dataframe`, `tfds.show_examples`.
+  # Plots of reports and of users; `tfds.as_dataframe`, `tfds.show_examples`.
   'plots': ['matplotlib', 'pandas', 'jinja2'],
   'notebooks': ['ipykernel', 'matplotlib', 'nbclient', 'nbformat', 'notebook'],
+  # Export to FLAIR's published layouts.
+  'hdf5': ['h5py'],
+  # One extra a framework: together they do not resolve.
+  'fedjax': ['fedjax', 'jax<0.6'],  # it calls jax.tree_map
+  'flower': ['flwr-datasets'],
+  'grain': ['grain'],
+  'pfl': ['pfl'],
+  'torch': ['torch'],
 }
 _EXTRAS['tests'] = [
   *_EXTRAS['beam'],
+  *_EXTRAS['hdf5'],
   *_EXTRAS['plots'],
   'beartype',
   'dill',

@@ -14,10 +14,18 @@ import sys
 from collections.abc import Sequence
 
 import flair_tfds
-from flair_tfds.cli import build, demo, evaluate, verify
+from flair_tfds.cli import (
+  build,
+  clients,
+  demo,
+  describe,
+  evaluate,
+  export,
+  verify,
+)
 from flair_tfds.core import errors
 
-VERBS = (demo, build, verify, evaluate)
+VERBS = (demo, build, verify, describe, clients, export, evaluate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,12 @@ nbclient = pytest.importorskip('nbclient', reason='flair_tfds[notebooks]')
 pytest.importorskip('ipykernel', reason='flair_tfds[notebooks]')
 
 ROOT = pathlib.Path(__file__).parents[2]
-NOTEBOOKS = ('00_tour',)
+NOTEBOOKS = (
+  '00_tour',
+  '01_explore_images',
+  '02_explore_labels',
+  '03_federated_clients',
+)
 
 
 @pytest.fixture(scope='module')

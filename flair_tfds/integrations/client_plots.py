@@ -5,12 +5,11 @@ global is changed, and no window is needed. Colours are Okabe and Ito's, told
 apart by colour-blind readers and in grey.
 """
 
-import io
-
 import numpy as np
 
 from flair_tfds.federated import clients as clients_lib
 from flair_tfds.federated import statistics
+from flair_tfds.integrations import plot_style
 
 try:
   import matplotlib
@@ -21,48 +20,11 @@ except ImportError as error:
     "Plots need Matplotlib: pip install 'flair_tfds[plots]'."
   ) from error
 
-_BLUE, _ORANGE = '#0072B2', '#D55E00'
-_GREY, _PALE, _INK = '#8a8a94', '#e4e4ea', '#1c1c22'
-_STYLE = {
-  'font.family': 'sans-serif',
-  'font.sans-serif': ['DejaVu Sans'],
-  'font.size': 8,
-  'axes.titlesize': 9,
-  'axes.titleweight': 'bold',
-  'axes.titlelocation': 'left',
-  'axes.edgecolor': _GREY,
-  'axes.linewidth': 0.6,
-  'axes.spines.top': False,
-  'axes.spines.right': False,
-  'axes.labelcolor': _INK,
-  'text.color': _INK,
-  'xtick.color': _GREY,
-  'ytick.color': _GREY,
-  'xtick.labelcolor': _INK,
-  'ytick.labelcolor': _INK,
-  'grid.color': _PALE,
-  'grid.linewidth': 0.6,
-  'legend.frameon': False,
-}
-# Inches: the text width of common paper formats.
-_WIDTH = 5.5
-_DPI = 200
-# More bars than this cannot be read one by one.
-_MAX_BARS = 40
 # Of the users' numbers of images: 257 and more, who differ little.
 _LAST_BIN = 9
 
 
-def to_png(figure: figure_lib.Figure, *, dpi: int = _DPI) -> bytes:
-  """Returns a figure as PNG; the same figure gives the same bytes.
-
-  Args:
-    figure: What one of the functions below returned.
-    dpi: Pixels per inch.
-  """
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format='png', dpi=dpi, metadata={'Software': None})
-  return buffer.getvalue()
+to_png = plot_style.to_png
 
 
 def images_per_user(clients: clients_lib.ClientView) -> figure_lib.Figure:
@@ -73,7 +35,7 @@ def images_per_user(clients: clients_lib.ClientView) -> figure_lib.Figure:
   """
   numbers = np.sort(clients.num_images)
   values, first = np.unique(numbers, return_index=True)
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _figure(3)
     axes = figure.add_subplot()
     # To the right end of each step.
@@ -81,7 +43,7 @@ def images_per_user(clients: clients_lib.ClientView) -> figure_lib.Figure:
       np.append(values, values[-1]),
       np.append(len(numbers) - first, 1),
       where='pre',
-      color=_BLUE,
+      color=plot_style.BLUE,
     )
     axes.set(
       xscale='log',
@@ -92,12 +54,14 @@ def images_per_user(clients: clients_lib.ClientView) -> figure_lib.Figure:
     )
     median, mean = float(np.median(numbers)), float(numbers.mean())
     for place, (name, value) in enumerate((('median', median), ('mean', mean))):
-      axes.axvline(value, color=_ORANGE, linewidth=0.8, linestyle='--')
+      axes.axvline(
+        value, color=plot_style.ORANGE, linewidth=0.8, linestyle='--'
+      )
       axes.annotate(
         f' {name} {value:.3g}',
         (value, 0.96 - 0.08 * place),
         xycoords=('data', 'axes fraction'),
-        color=_ORANGE,
+        color=plot_style.ORANGE,
       )
     axes.grid(visible=True, which='major')
     axes.xaxis.set_major_formatter('{x:,.0f}')
@@ -123,15 +87,19 @@ def images_per_label(
   users = statistics.users_per_label(clients, feature)
   names = clients.class_names(feature) or [*map(str, range(len(counts)))]
   order = np.argsort(-counts, kind='stable')
-  many = len(order) > _MAX_BARS
+  many = len(order) > plot_style.MAX_BARS
   shown = order[:30] if many else order
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _figure(0.9 + 0.16 * len(shown), 2 if many else 1)
     grid = figure.add_gridspec(1, 2 if many else 1)
     axes = figure.add_subplot(grid[0])
     places = np.arange(len(shown))
-    axes.barh(places, counts[shown], color=_BLUE, height=0.72, label='images')
-    axes.barh(places, users[shown], color=_ORANGE, height=0.3, label='users')
+    axes.barh(
+      places, counts[shown], color=plot_style.BLUE, height=0.72, label='images'
+    )
+    axes.barh(
+      places, users[shown], color=plot_style.ORANGE, height=0.3, label='users'
+    )
     axes.set_yticks(places, [names[c] for c in shown])
     axes.tick_params(axis='y', length=0)
     axes.invert_yaxis()
@@ -147,9 +115,11 @@ def images_per_label(
       axes = figure.add_subplot(grid[1])
       ranks = np.arange(1, len(order) + 1)
       present = counts[order] > 0
-      axes.plot(ranks[present], counts[order][present], color=_BLUE)
+      axes.plot(ranks[present], counts[order][present], color=plot_style.BLUE)
       by_users = np.sort(users)[::-1]
-      axes.plot(ranks[: (by_users > 0).sum()], by_users[by_users > 0], _ORANGE)
+      axes.plot(
+        ranks[: (by_users > 0).sum()], by_users[by_users > 0], plot_style.ORANGE
+      )
       axes.set(
         xscale='log',
         yscale='log',
@@ -180,7 +150,7 @@ def cooccurrence(
   shares = counts[np.ix_(order, order)] / np.maximum(own[order], 1)[:, None]
   np.fill_diagonal(shares, np.nan)
   ticks, ordered = np.arange(len(order)), [names[c] for c in order]
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _figure(1 + 0.24 * len(order))
     axes = figure.add_subplot()
     largest = max(0.01, float(np.nanmax(shares, initial=0)))
@@ -190,7 +160,7 @@ def cooccurrence(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for (row, column), share in np.ndenumerate(shares):
-      if share >= 0.005 and len(order) <= _MAX_BARS:
+      if share >= 0.005 and len(order) <= plot_style.MAX_BARS:
         axes.text(
           column,
           row,
@@ -198,7 +168,7 @@ def cooccurrence(
           ha='center',
           va='center',
           fontsize=6,
-          color='white' if share > 0.6 * largest else _INK,
+          color='white' if share > 0.6 * largest else plot_style.INK,
         )
     axes.set_title(
       f'{feature}: % of the images of the row that also have the column'
@@ -229,12 +199,12 @@ def divergence(
   # 1, 2, 3-4, 5-8, ... images.
   bins = np.minimum(np.ceil(np.log2(numbers)).astype(int), _LAST_BIN)
   ticks = np.arange(bins.max() + 1)
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _figure(3)
     axes = figure.add_subplot()
     for values, colour, shift, name in (
-      (real, _BLUE, -0.18, 'users'),
-      (random, _ORANGE, 0.18, 'random users of the same sizes'),
+      (real, plot_style.BLUE, -0.18, 'users'),
+      (random, plot_style.ORANGE, 0.18, 'random users of the same sizes'),
     ):
       groups = [values[(bins == tick) & ~np.isnan(values)] for tick in ticks]
       kept = [i for i, group in enumerate(groups) if len(group)]
@@ -272,5 +242,5 @@ def _bin_name(tick: int) -> str:
 
 
 def _figure(height: float, columns: int = 1) -> figure_lib.Figure:
-  width = _WIDTH if columns == 1 else 1.5 * _WIDTH
+  width = plot_style.WIDTH if columns == 1 else 1.5 * plot_style.WIDTH
   return figure_lib.Figure(figsize=(width, height), layout='constrained')

@@ -5,7 +5,6 @@ global is changed, and no window is needed. `to_png` and `Figure.savefig` write
 it. Colours are Okabe and Ito's, told apart by colour-blind readers and in grey.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from flair_tfds.evaluation import comparison as comparison_lib
 from flair_tfds.evaluation import curves, groups, intervals
+from flair_tfds.integrations import plot_style
 
 try:
   import matplotlib
@@ -24,57 +24,22 @@ except ImportError as error:
     "Plots need Matplotlib: pip install 'flair_tfds[plots]'."
   ) from error
 
-_BLUE, _ORANGE, _GREEN = '#0072B2', '#D55E00', '#009E73'
-_PURPLE, _SKY, _YELLOW = '#CC79A7', '#56B4E9', '#E69F00'
-_LINES = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _YELLOW)
-_GREY, _PALE, _INK = '#8a8a94', '#e4e4ea', '#1c1c22'
+_LINES = (
+  plot_style.BLUE,
+  plot_style.ORANGE,
+  plot_style.GREEN,
+  plot_style.PURPLE,
+  plot_style.SKY,
+  plot_style.YELLOW,
+)
 
-_STYLE = {
-  'font.family': 'sans-serif',
-  'font.sans-serif': ['DejaVu Sans'],
-  'font.size': 8,
-  'axes.titlesize': 9,
-  'axes.titleweight': 'bold',
-  'axes.titlelocation': 'left',
-  'axes.edgecolor': _GREY,
-  'axes.linewidth': 0.6,
-  'axes.spines.top': False,
-  'axes.spines.right': False,
-  'axes.labelcolor': _INK,
-  'text.color': _INK,
-  'xtick.color': _GREY,
-  'ytick.color': _GREY,
-  'xtick.labelcolor': _INK,
-  'ytick.labelcolor': _INK,
-  'xtick.major.width': 0.6,
-  'ytick.major.width': 0.6,
-  'grid.color': _PALE,
-  'grid.linewidth': 0.6,
-  'legend.frameon': False,
-  'legend.fontsize': 7.5,
-  'lines.linewidth': 1.4,
-}
-# Inches: the text width of common paper formats.
-_WIDTH = 5.5
-# More bars than this cannot be read one by one.
-_MAX_BARS = 40
 # Where only some classes fit: so many of the best and of the worst.
 _NUM_ENDS = 15
-_DPI = 200
 # A picture of a line need not hold more points than it has pixels.
 _MAX_POINTS = 2000
 
 
-def to_png(figure: figure_lib.Figure, *, dpi: int = _DPI) -> bytes:
-  """Returns a figure as PNG; the same figure gives the same bytes.
-
-  Args:
-    figure: What one of the functions below returned.
-    dpi: Pixels per inch.
-  """
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format='png', dpi=dpi, metadata={'Software': None})
-  return buffer.getvalue()
+to_png = plot_style.to_png
 
 
 def per_class(
@@ -114,8 +79,8 @@ def per_class(
   def label(i: int) -> str:
     return names[i] if counts is None else f'{names[i]}  ({counts[i]:,})'
 
-  with matplotlib.rc_context(_STYLE):
-    if len(order) <= _MAX_BARS:
+  with matplotlib.rc_context(plot_style.STYLE):
+    if len(order) <= plot_style.MAX_BARS:
       figure = _new_figure(0.9 + 0.19 * len(order))
       axes = figure.add_subplot()
       _draw_bars(axes, [label(i) for i in order], numbers[order], mean)
@@ -128,19 +93,21 @@ def per_class(
     left.fill_between(
       np.arange(1, len(order) + 1),
       numbers[order],
-      color=_BLUE,
+      color=plot_style.BLUE,
       alpha=0.18,
       lw=0,
     )
-    left.plot(np.arange(1, len(order) + 1), numbers[order], color=_BLUE)
-    left.axhline(mean, color=_ORANGE, lw=1, ls=(0, (4, 2)))
+    left.plot(
+      np.arange(1, len(order) + 1), numbers[order], color=plot_style.BLUE
+    )
+    left.axhline(mean, color=plot_style.ORANGE, lw=1, ls=(0, (4, 2)))
     left.annotate(
       f'mean {mean:.3f}',
       (len(order), mean),
       xytext=(-2, 3),
       textcoords='offset points',
       ha='right',
-      color=_ORANGE,
+      color=plot_style.ORANGE,
     )
     left.set(
       xlim=(1, len(order)),
@@ -182,7 +149,7 @@ def precision_recall(
       f'One figure must have 1 to {len(_LINES)} curves; found {len(lines)}. '
       'Draw several figures.'
     )
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _new_figure(3.6)
     axes = figure.add_subplot()
     for (name, curve), color in zip(lines.items(), _LINES, strict=False):
@@ -200,13 +167,13 @@ def precision_recall(
         zorder=3 if is_first else 2,
       )
     chance = next(iter(lines.values())).share_positive
-    axes.axhline(chance, color=_GREY, lw=0.9, ls=(0, (4, 2)))
+    axes.axhline(chance, color=plot_style.GREY, lw=0.9, ls=(0, (4, 2)))
     axes.annotate(
       f'chance {chance:.3f}',
       (0, chance),
       xytext=(4, 3),
       textcoords='offset points',
-      color=_GREY,
+      color=plot_style.GREY,
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision')
     axes.grid()
@@ -239,17 +206,22 @@ def calibration(
       for i in filled
     ]
   )
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _new_figure(4.2, width=4.0)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     above.plot(
-      [0, 1], [0, 1], color=_GREY, lw=0.9, ls=(0, (4, 2)), label='calibrated'
+      [0, 1],
+      [0, 1],
+      color=plot_style.GREY,
+      lw=0.9,
+      ls=(0, (4, 2)),
+      label='calibrated',
     )
     above.errorbar(
       scores,
       shares,
       yerr=np.maximum(np.stack([shares - ends[:, 0], ends[:, 1] - shares]), 0),
-      color=_BLUE,
+      color=plot_style.BLUE,
       marker='o',
       ms=4,
       lw=1.3,
@@ -271,7 +243,7 @@ def calibration(
       counts.num_scores,
       width=np.diff(counts.edges),
       align='edge',
-      color=_BLUE,
+      color=plot_style.BLUE,
       alpha=0.35,
       edgecolor='white',
       linewidth=0.5,
@@ -310,14 +282,14 @@ def per_group(
   """
   kept = ~np.isnan(values.values)
   numbers, images = values.values[kept], values.num_images[kept]
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _new_figure(3.0)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     top = max(1.0, float(numbers.max()))
     left.hist(
       numbers,
       bins=np.linspace(min(0.0, float(numbers.min())), top, 26),
-      color=_BLUE,
+      color=plot_style.BLUE,
       alpha=0.35,
       edgecolor='white',
       linewidth=0.5,
@@ -325,12 +297,17 @@ def per_group(
     marks = [
       (
         values.worst_decile,
-        _ORANGE,
+        plot_style.ORANGE,
         '-',
         f'mean of the worst tenth of {what}s',
       ),
-      (values.mean, _BLUE, '-', f'mean over {what}s'),
-      (values.weighted_mean, _GREEN, (0, (4, 2)), 'weighted by images'),
+      (values.mean, plot_style.BLUE, '-', f'mean over {what}s'),
+      (
+        values.weighted_mean,
+        plot_style.GREEN,
+        (0, (4, 2)),
+        'weighted by images',
+      ),
     ]
     for value, color, style, name in marks:
       left.axvline(
@@ -343,7 +320,9 @@ def per_group(
       handlelength=1.6,
       borderaxespad=0.3,
     )
-    right.scatter(images, numbers, s=7, color=_BLUE, alpha=0.3, linewidths=0)
+    right.scatter(
+      images, numbers, s=7, color=plot_style.BLUE, alpha=0.3, linewidths=0
+    )
     right.set(xscale='log', xlabel=f'images per {what}', ylabel=xlabel)
     right.set_ylim(-0.02, top * 1.02)
     for axes in (left, right):
@@ -376,7 +355,7 @@ def shift(
   points = np.array([[s.original.value, s.new.value] for s in found.shifts])
   ends = np.array([[s.original.interval, s.new.interval] for s in found.shifts])
   spread = np.maximum(np.abs(ends - points[:, :, None]), 0)
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _new_figure(4.2, width=4.4)
     axes = figure.add_subplot()
     low = max(0.0, float(ends.min()) - 0.02)
@@ -385,7 +364,7 @@ def shift(
     axes.plot(
       100 * line,
       100 * line,
-      color=_GREY,
+      color=plot_style.GREY,
       lw=0.9,
       ls=(0, (4, 2)),
       label='equal accuracy',
@@ -393,12 +372,17 @@ def shift(
     if found.fit is not None:
       lower, upper = found.fit.band(line)
       axes.fill_between(
-        100 * line, 100 * lower, 100 * upper, color=_ORANGE, alpha=0.18, lw=0
+        100 * line,
+        100 * lower,
+        100 * upper,
+        color=plot_style.ORANGE,
+        alpha=0.18,
+        lw=0,
       )
       axes.plot(
         100 * line,
         100 * found.fit.predict(line),
-        color=_ORANGE,
+        color=plot_style.ORANGE,
         lw=1.2,
         label=(
           f'fit: slope {found.fit.slope.value:.2f} '
@@ -412,7 +396,7 @@ def shift(
       yerr=100 * spread[:, 1].T,
       fmt='o',
       ms=4,
-      color=_BLUE,
+      color=plot_style.BLUE,
       elinewidth=0.8,
       label=f'{len(points)} models, 95% intervals',
       zorder=3,
@@ -447,15 +431,17 @@ def models(
   places = np.arange(len(rows))
   micro = np.array([100 * row.num_correct / row.num_scored for row in rows])
   ends = 100 * np.array([row.interval for row in rows])
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(plot_style.STYLE):
     figure = _new_figure(1.0 + 0.24 * len(rows))
     axes = figure.add_subplot()
-    axes.hlines(places, ends[:, 0], ends[:, 1], color=_SKY, lw=4, alpha=0.6)
+    axes.hlines(
+      places, ends[:, 0], ends[:, 1], color=plot_style.SKY, lw=4, alpha=0.6
+    )
     axes.plot(
       micro,
       places,
       '|',
-      color=_BLUE,
+      color=plot_style.BLUE,
       ms=9,
       mew=1.6,
       label='over images, 95% interval',
@@ -465,7 +451,7 @@ def models(
         [100 * row.value for row in rows],
         places,
         'o',
-        color=_ORANGE,
+        color=plot_style.ORANGE,
         ms=4.5,
         label='mean over classes',
       )
@@ -483,7 +469,9 @@ def models(
     return figure
 
 
-def _new_figure(height: float, width: float = _WIDTH) -> figure_lib.Figure:
+def _new_figure(
+  height: float, width: float = plot_style.WIDTH
+) -> figure_lib.Figure:
   return figure_lib.Figure(figsize=(width, height), layout='constrained')
 
 
@@ -505,7 +493,7 @@ def _draw_bars(
 ) -> None:
   """Draws one bar per label, the first on top; nan leaves a gap."""
   places = np.arange(len(labels))[::-1]
-  axes.barh(places, np.nan_to_num(values), color=_BLUE, height=0.72)
+  axes.barh(places, np.nan_to_num(values), color=plot_style.BLUE, height=0.72)
   for place, value in zip(places, values, strict=True):
     if not np.isnan(value):
       axes.annotate(
@@ -515,9 +503,9 @@ def _draw_bars(
         textcoords='offset points',
         va='center',
         fontsize=6.5,
-        color=_GREY,
+        color=plot_style.GREY,
       )
-  axes.axvline(mean, color=_ORANGE, lw=1, ls=(0, (4, 2)), zorder=3)
+  axes.axvline(mean, color=plot_style.ORANGE, lw=1, ls=(0, (4, 2)), zorder=3)
   axes.annotate(
     f'mean {mean:.3f}',
     (mean, 1),
@@ -526,7 +514,7 @@ def _draw_bars(
     textcoords='offset points',
     ha='center',
     va='bottom',
-    color=_ORANGE,
+    color=plot_style.ORANGE,
     fontsize=7,
   )
   axes.set_yticks(places, labels)

@@ -113,7 +113,9 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     config = download_config or tfds.download.DownloadConfig()
     # Where unfinished work lies; TFDS passes over folders named so.
     path = pathlib.Path(self.data_dir)
-    self._work_folder = path.with_name(f'incomplete.build_{path.name}')
+    self._work_folder: pathlib.Path = path.with_name(
+      f'incomplete.build_{path.name}'
+    )
     with self._locked(), self._explained():
       super().download_and_prepare(
         download_dir=download_dir,
@@ -123,7 +125,8 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         **kwargs,
       )
       if self.data_path.exists():
-        shutil.rmtree(self._work_folder, ignore_errors=True)
+        for folder in {self._work_folder, self._spool_folder(config)}:
+          shutil.rmtree(folder, ignore_errors=True)
 
   def _check_local(self) -> None:
     if '://' in self.data_dir:
@@ -207,17 +210,19 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     }
     files.write_json(folder / manifest.FILE, record)
 
+  def _spool_folder(self, config: tfds.download.DownloadConfig) -> pathlib.Path:
+    """Where archives are decompressed: in `extract_dir` if that is given."""
+    if not config.extract_dir:
+      return self._work_folder
+    name = str(self.info.full_name).replace('/', '-')
+    return pathlib.Path(config.extract_dir).expanduser() / name
+
   def _request(
     self,
     inputs: Inputs,
     table_folder: pathlib.Path,
     config: tfds.download.DownloadConfig,
   ) -> engine.Request:
-    spool_folder = self._work_folder
-    if config.extract_dir:
-      name = self.info.full_name.replace('/', '-')
-      spool_folder = pathlib.Path(config.extract_dir).expanduser() / name
-
     def make_executor(num_bytes: int) -> executors.Executor:
       if config.beam_runner is None and config.beam_options is None:
         return executors.local(num_bytes)
@@ -247,7 +252,7 @@ class PlannedBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
       ),
       shard_name=shard_name,
       work_folder=self._work_folder,
-      spool_folder=spool_folder,
+      spool_folder=self._spool_folder(config),
       make_executor=make_executor,
     )
 

@@ -1,5 +1,6 @@
 """The builder as its users call it, on good input."""
 
+import errno
 import hashlib
 import json
 import pathlib
@@ -10,6 +11,7 @@ import tensorflow_datasets as tfds
 from raw_flair import make_jpeg
 
 import flair_tfds  # noqa: F401
+from flair_tfds.building import records
 from flair_tfds.datasets.flair import flair_dataset_builder, published
 
 _IN_MEMORY = (
@@ -300,6 +302,24 @@ def test_nothing_but_the_dataset_stays_behind(raw, tmp_path):
   builder = build(tmp_path / 'data', raw.write())
   folder = pathlib.Path(builder.data_dir)
   assert [path.name for path in folder.parent.iterdir()] == ['1.0.0']
+
+
+def test_extract_dir_is_used_and_left_empty(raw, tmp_path, monkeypatch):
+  extract_dir = tmp_path / 'scratch'
+
+  def fail(*args):
+    raise OSError(errno.ENOSPC, 'full')
+
+  monkeypatch.setattr(records, 'write', fail)
+  raw.write()
+  with pytest.raises(OSError, match='full'):
+    build(tmp_path / 'data', raw.folder, extract_dir=extract_dir)
+  monkeypatch.undo()
+  spools = list(extract_dir.glob('flair-small-1.0.0/scan-*/*.spool'))
+  assert len(spools) == 2
+  builder = build(tmp_path / 'data', raw.folder, extract_dir=extract_dir)
+  assert builder.info.splits.total_num_examples == 18
+  assert list(extract_dir.iterdir()) == []
 
 
 def test_the_manifest_tells_what_was_read_and_written(raw, tmp_path):
